@@ -130,8 +130,8 @@ func BenchmarkSize(b *testing.B) {
 			if _, err := d.login(b.Context(), conn, optest.Alice); err != nil {
 				b.Fatal(err)
 			}
-			d.rest() // a start goes on with what nobody waits for
-			const logins = 30
+			d.rest()           // a start goes on with what nobody waits for
+			const logins = 200 // several times as many as have the sweeper look at what is pending
 			before := cpuTime(b, d.cmd.Process.Pid)
 			for range logins {
 				if _, err := d.login(b.Context(), conn, optest.Alice); err != nil {

@@ -15,25 +15,32 @@ import (
 const sweepEvery = 5 * time.Minute
 
 // sweep deletes what has expired, and what is too much, and writes when tokens
-// were used, until ctx ends; first at once, and in between when a lot has begun.
+// were used, until ctx ends; first at once. In between, when strangers have begun a lot,
+// it looks at what they have begun alone: tokens can be a million.
 func (p *Pachd) sweep(ctx context.Context) error {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
+	p.sweepAll(ctx)
 	for {
-		p.deleteExpired(ctx)
-		p.trim(ctx)
-		if err := p.Sessions.WriteUses(ctx); err != nil && ctx.Err() == nil {
-			p.log.ErrorContext(ctx, "cannot write when tokens were used", "error", err)
-		}
-		if err := p.DB.Shrink(ctx); err != nil && ctx.Err() == nil {
-			p.log.ErrorContext(ctx, "cannot shrink the database", "error", err)
-		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+			p.sweepAll(ctx)
 		case <-p.Limits.Crowded:
+			p.trim(ctx)
 		}
+	}
+}
+
+func (p *Pachd) sweepAll(ctx context.Context) {
+	p.deleteExpired(ctx)
+	p.trim(ctx)
+	if err := p.Sessions.WriteUses(ctx); err != nil && ctx.Err() == nil {
+		p.log.ErrorContext(ctx, "cannot write when tokens were used", "error", err)
+	}
+	if err := p.DB.Shrink(ctx); err != nil && ctx.Err() == nil {
+		p.log.ErrorContext(ctx, "cannot shrink the database", "error", err)
 	}
 }
 
