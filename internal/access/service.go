@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"pachyderm/internal/audit"
 	"pachyderm/internal/db"
@@ -21,12 +20,8 @@ const topic = "binding"
 type Service struct {
 	DB *db.DB
 
-	current atomic.Pointer[Index]
-	// version counts changes, and loadedVersion those that the index has: when
-	// they differ it may not be what the database has.
-	version, loadedVersion atomic.Uint64
-
-	mu      sync.Mutex // held while the index is brought up to date
+	memory  *db.Memory[*Index]
+	last    *Index // that was read
 	pending pending
 }
 
@@ -61,14 +56,14 @@ func (p *pending) take() (all bool, resources map[Resource]bool) {
 // Load reads all bindings, and from then on receives their changes. Call it
 // before anything is decided.
 func (s *Service) Load(ctx context.Context) error {
+	s.pending.add(db.Change{})
+	// It is told of a change before the memory is, which has it read what changed.
 	s.DB.Watch(func(c db.Change) {
 		if c.Topic == topic || c.Topic == "" {
 			s.pending.add(c)
-			s.version.Add(1)
 		}
 	})
-	s.pending.add(db.Change{})
-	s.version.Add(1)
+	s.memory = db.Remember(s.DB, topic, s.read)
 	_, err := s.Index(ctx)
 	return err
 }
@@ -76,49 +71,34 @@ func (s *Service) Load(ctx context.Context) error {
 // Index is the state of all bindings as the database has it now: the one in
 // memory, unless something has changed since it was made or changes of other
 // replicas are not received.
-func (s *Service) Index(ctx context.Context) (*Index, error) {
-	if s.loadedVersion.Load() == s.version.Load() && s.DB.Exact() {
-		return s.current.Load(), nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	version := s.version.Load()
-	if s.loadedVersion.Load() == version && s.DB.Exact() {
-		return s.current.Load(), nil
-	}
-	all, resources := s.pending.take()
-	if !s.DB.Exact() {
-		all = true
-	}
-	next, err := s.read(ctx, all, resources)
-	if err != nil {
-		s.pending.add(db.Change{})
-		return nil, err
-	}
-	s.current.Store(next)
-	s.loadedVersion.Store(version)
-	return next, nil
-}
+func (s *Service) Index(ctx context.Context) (*Index, error) { return s.memory.Get(ctx) }
 
-func (s *Service) read(ctx context.Context, all bool, resources map[Resource]bool) (ix *Index, err error) {
-	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		if all {
-			ix, err = readAll(ctx, tx)
+// read brings the index up to date; the memory has nobody else call it meanwhile.
+func (s *Service) read(ctx context.Context) (*Index, error) {
+	all, resources := s.pending.take()
+	next := s.last
+	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
+		if all || !s.DB.Exact() {
+			next, err = readAll(ctx, tx)
 			return err
 		}
-		ix = s.current.Load()
 		for r := range resources {
 			bindings, known, err := readOne(ctx, tx, r)
 			if err != nil {
 				return err
 			}
-			if ix, err = ix.Replace(r, bindings, known); err != nil {
+			if next, err = next.Replace(r, bindings, known); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return ix, err
+	if err != nil {
+		s.pending.add(db.Change{})
+		return nil, err
+	}
+	s.last = next
+	return next, nil
 }
 
 // Active reports whether anybody has a role on the cluster: until then

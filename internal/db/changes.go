@@ -72,9 +72,10 @@ func (d *DB) Listen(ctx context.Context, lost func(error), found func()) error {
 	reported := false
 	l := listener{
 		ready: func() {
-			// What happened while nobody listened is not known.
-			d.changes.disconnected.Store(false)
+			// What happened while nobody listened is not known. Nothing that was read before
+			// is trusted for a moment.
 			d.changes.notify(Change{})
+			d.changes.disconnected.Store(false)
 			if reported {
 				reported = false
 				found()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
@@ -105,4 +106,35 @@ func TestMemory_BypassedWhileDisconnected(t *testing.T) {
 			t.Errorf("read %d: %d, %v", want+1, got, err)
 		}
 	}
+}
+
+// What takes long to read is not read once for each of those who wait.
+func TestMemory_WhoWaitsSharesARead(t *testing.T) {
+	d := dbtest.Open(t, dbtest.PostgresURL(t)) // and nobody calls Listen
+	synctest.Test(t, func(t *testing.T) {
+		reads, hold := 0, make(chan struct{})
+		m := db.Remember(d, "n", func(context.Context) (int, error) {
+			reads++
+			<-hold
+			return reads, nil
+		})
+		get := func(ctx context.Context, want int, fails bool) {
+			if got, err := m.Get(ctx); got != want || fails != (err != nil) {
+				t.Errorf("got %d, %v; want %d", got, err, want)
+			}
+		}
+		go get(t.Context(), 1, false)
+		synctest.Wait()
+		for range 10 {
+			go get(t.Context(), 2, false) // what the first one reads may be older than they are
+		}
+		away, leave := context.WithCancel(t.Context())
+		go get(away, 0, true)
+		synctest.Wait()
+		leave()
+		synctest.Wait()
+		close(hold)
+		synctest.Wait()
+		get(t.Context(), 3, false)
+	})
 }
