@@ -63,9 +63,7 @@ func BenchmarkReread(b *testing.B) {
 		must(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 			WHERE datname = current_database() AND pid <> pg_backend_pid() AND (query LIKE 'LISTEN%' OR query = '-- ping')`)
 		wg.Wait()
-		for _, l := range longest {
-			waits = append(waits, l)
-		}
+		waits = append(waits, longest...)
 	}
 	b.ReportMetric(ms(median(waits)), "ms-waited")
 	b.ReportMetric(0, "ns/op")

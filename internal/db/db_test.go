@@ -186,6 +186,23 @@ func TestOpen_SaysWhatToDo(t *testing.T) {
 	}
 }
 
+func TestOpen_PostgresSeesWhoIsConnected(t *testing.T) {
+	url := dbtest.PostgresURL(t)
+	for want, parameter := range map[string]string{"pachd": "", "ours": "&application_name=ours"} {
+		err := dbtest.Open(t, url+parameter).View(t.Context(), func(tx *db.Tx) error {
+			var name string
+			err := tx.Row(t.Context(), []any{&name}, `SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()`)
+			if name != want {
+				t.Errorf("with %q: %q", parameter, name)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestOpen_FileIsPrivate(t *testing.T) {
 	url := dbtest.SQLiteURL(t)
 	dbtest.Open(t, url)

@@ -92,6 +92,9 @@ func (o Options) parse(key, text string) (*pgx.ConnConfig, error) {
 		return nil, invalid
 	}
 	config.DialFunc = dial.Dialer().DialContext
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = "pachd"
+	}
 	return config, nil
 }
 
