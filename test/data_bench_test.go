@@ -338,7 +338,7 @@ func manyFiles(b *testing.B, dirs int) {
 		}
 	}
 	var all, least []float64
-	for i := range 200 { // by turns, so that both have the same neighbours
+	for i := range 1000 { // by turns, so that both have the same neighbours
 		all = append(all, took(func() { list(s, i) })*1000)
 		least = append(least, took(func() { list(floor, i) })*1000)
 	}
