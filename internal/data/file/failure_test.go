@@ -38,6 +38,9 @@ type rig struct {
 	packs *pack.Service
 	files *file.Service
 	past  atomic.Int64 // since begin, in nanoseconds
+	// memory is how many bytes all writers may have from the next restart on; 0 is what they
+	// have in pachd.
+	memory int64
 }
 
 var master = graph.Ref{Repo: graph.Repo{Project: graph.DefaultProject, Name: "images", Type: graph.UserRepo}, Name: "master"}
@@ -70,7 +73,7 @@ func (r *rig) must(err error) {
 func (r *rig) restart() {
 	r.t.Helper()
 	var err error
-	r.packs, err = pack.New(r.t.Context(), pack.Options{DB: r.db, Store: r.store, Sealer: r.seal, Log: slog.New(slog.DiscardHandler), Now: r.now})
+	r.packs, err = pack.New(r.t.Context(), pack.Options{DB: r.db, Store: r.store, Sealer: r.seal, Log: slog.New(slog.DiscardHandler), Now: r.now, Memory: r.memory})
 	r.must(err)
 	r.files = file.New(r.db, r.packs)
 }
@@ -90,8 +93,10 @@ func (r *rig) put(ctx context.Context, path string, data []byte) error {
 }
 
 // get reads a file of the newest commit.
-func (r *rig) get(path string) ([]byte, error) {
-	v, err := r.files.View(r.t.Context(), master)
+func (r *rig) get(path string) ([]byte, error) { return r.getOf(master, path) }
+
+func (r *rig) getOf(ref graph.Ref, path string) ([]byte, error) {
+	v, err := r.files.View(r.t.Context(), ref)
 	if err != nil {
 		return nil, err
 	}
@@ -246,6 +251,74 @@ func TestSession_StoreIsSlow(t *testing.T) {
 			t.Errorf("%s has %q, %v", path, got, err)
 		}
 	}
+}
+
+// Sessions with little memory put into the store what they have of a file, and take it
+// back; whichever of these operations fails, a session ends with what was written, or
+// with an error.
+func TestSession_StoreFailsWithLittleMemory(t *testing.T) {
+	r := newRig(t)
+	r.memory = 1 << 20
+	r.restart()
+	const sessions, rounds, piece = 4, 3, 300_000
+	var done, fails atomic.Int64
+	r.store.Before = func(op blobtest.Op, _ string) error {
+		if op != blobtest.Delete && done.Add(1) == fails.Load() {
+			return fault.New(fault.Unavailable, "the store does not answer")
+		}
+		return nil
+	}
+	// write has one goroutine write to all sessions in turn, and says how each ended.
+	write := func(branch string) (ended [sessions]error) {
+		var all [sessions]*file.Session
+		for n := range all {
+			s, err := r.files.Begin(t.Context(), r.by(), graph.Ref{Repo: master.Repo, Name: fmt.Sprintf("%s-%d", branch, n)})
+			r.must(err)
+			defer s.Close()
+			all[n] = s
+		}
+		for round := range rounds {
+			for n, s := range all {
+				if ended[n] == nil {
+					ended[n] = s.Add("/file", "", blobtest.Noise(uint64(n*rounds+round), piece))
+				}
+			}
+		}
+		for n, s := range all {
+			if ended[n] == nil {
+				_, ended[n] = s.Commit()
+			}
+		}
+		return ended
+	}
+	for _, err := range write("none") {
+		r.must(err)
+	}
+	operations, failed := done.Load(), 0
+	for k := range operations {
+		done.Store(0)
+		fails.Store(k + 1)
+		branch := fmt.Sprint("fails", k)
+		ended := write(branch)
+		fails.Store(0)
+		for n, err := range ended {
+			if err != nil {
+				failed++
+				continue
+			}
+			var want []byte
+			for round := range rounds {
+				want = append(want, blobtest.Noise(uint64(n*rounds+round), piece)...)
+			}
+			if got, err := r.getOf(graph.Ref{Repo: master.Repo, Name: fmt.Sprintf("%s-%d", branch, n)}, "/file"); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("operation %d fails: session %d has %d bytes, %v; wanted %d", k, n, len(got), err, len(want))
+			}
+		}
+	}
+	if failed == 0 || int64(failed) > operations*2 {
+		t.Errorf("%d sessions failed by %d operations", failed, operations)
+	}
+	t.Logf("%d sessions failed by %d operations", failed, operations)
 }
 
 // What is lost or damaged is never given, nor other bytes for it; the error says which
