@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 
@@ -43,6 +44,18 @@ func (p *pending) add(c db.Change) {
 		p.resources = map[Resource]bool{}
 	}
 	p.resources[resourceOf(c.Key)] = true
+}
+
+// putBack is for what was taken, and has not been read: whoever gives up a call must not
+// have all read anew for the others.
+func (p *pending) putBack(all bool, resources map[Resource]bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.all = p.all || all
+	if p.resources == nil {
+		p.resources = map[Resource]bool{}
+	}
+	maps.Copy(p.resources, resources)
 }
 
 func (p *pending) take() (all bool, resources map[Resource]bool) {
@@ -94,7 +107,7 @@ func (s *Service) read(ctx context.Context) (*Index, error) {
 		return nil
 	})
 	if err != nil {
-		s.pending.add(db.Change{})
+		s.pending.putBack(all, resources)
 		return nil, err
 	}
 	s.last = next
