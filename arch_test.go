@@ -105,7 +105,7 @@ var mayImport = map[string][]string{
 	"internal/config/kubesecret": nil,
 	"internal/config/declared":   nil,
 	"internal/config":            {"internal/config/declared"},
-	"internal/db":                {"internal/db/batch", "internal/db/dial", "internal/db/migrations", "internal/db/prepared", "internal/db/single"},
+	"internal/db":                {"internal/db/batch", "internal/db/dial", "internal/db/migrations", "internal/db/prepared", "internal/db/shrink", "internal/db/single"},
 	"internal/db/dbtest":         {"internal/db"},
 	"internal/secret/secrettest": {"internal/db", "internal/secret"},
 	"internal/web/theme":         nil,
@@ -132,6 +132,7 @@ var mayImport = map[string][]string{
 	"internal/db/prepared":   nil,
 	"internal/db/batch":      nil,
 	"internal/db/dial":       nil,
+	"internal/db/shrink":     nil,
 	"internal/db/single":     nil,
 	"internal/db/inlist":     nil,
 
@@ -431,13 +432,13 @@ var onlyIn = []struct {
 	{"github.com/dexidp/dex/connector", "only connectors and those who call them know Dex's interfaces", []string{
 		"internal/connector", "internal/connector/", "internal/issuer/connectortest", "internal/issuer/upstream", "test/floor",
 	}},
-	{"modernc.org/sqlite", "only db knows SQLite from PostgreSQL", []string{"internal/db", "internal/db/migrations", "internal/db/prepared"}},
+	{"modernc.org/sqlite", "only db knows SQLite from PostgreSQL", []string{"internal/db", "internal/db/migrations", "internal/db/prepared", "internal/db/shrink"}},
 	{"github.com/jackc/pgx", "only db knows SQLite from PostgreSQL", []string{"internal/db", "internal/db/dbtest"}},
 	{"github.com/pressly/goose", "only db migrates", []string{"internal/db", "internal/db/migrations"}},
 	{"google.golang.org/grpc", "domains know no transport; map in rpc", []string{
 		"internal/web/console", "internal/web/console/", "api", "api/", "client", "internal/rpc", "internal/rpc/", "internal/cli/", "internal/pachd", "internal/pachd/pachdtest", "test/floor", "test/datafloor", "test/load", "test/walk",
 	}},
-	{"database/sql", "SQL goes through db", []string{"internal/db", "internal/db/batch", "internal/db/single", "internal/db/dbtest", "internal/db/migrations", "internal/db/prepared"}},
+	{"database/sql", "SQL goes through db", []string{"internal/db", "internal/db/batch", "internal/db/single", "internal/db/dbtest", "internal/db/migrations", "internal/db/prepared", "internal/db/shrink"}},
 	{"go.opentelemetry.io", "only tracing knows who is told of it", []string{"internal/tracing"}},
 	{"github.com/minio/minio-go", "only the driver knows how object stores are spoken to", []string{"internal/data/blob/s3"}},
 	{"github.com/zeebo/blake3", "only pack names and seals what is stored", []string{"internal/data/pack/keyed"}},

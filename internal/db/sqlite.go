@@ -17,6 +17,7 @@ import (
 
 	"pachyderm/internal/db/migrations"
 	"pachyderm/internal/db/prepared"
+	"pachyderm/internal/db/shrink"
 	"pachyderm/internal/fault"
 )
 
@@ -100,7 +101,7 @@ func (e sqliteEngine) migrate(ctx context.Context, write *sql.DB) error {
 	if err := migrations.Up(ctx, goose.DialectSQLite3, write); err != nil {
 		return err
 	}
-	if err := e.makeShrinkable(ctx, write); err != nil {
+	if err := shrink.Prepare(ctx, write); err != nil {
 		return err
 	}
 	// What changes that are committed together need to be undone alone would be written to
@@ -110,77 +111,8 @@ func (e sqliteEngine) migrate(ctx context.Context, write *sql.DB) error {
 	return err
 }
 
-const (
-	incremental  = 2       // of PRAGMA auto_vacuum
-	freePages    = 256     // that may stay free, of 4 KiB: they are used again soon
-	pagesAtOnce  = 1024    // that are given back while writers wait
-	walMost      = 8 << 20 // bytes that the log may keep
-	shrinkWithin = 250     // milliseconds for readers to let go of the log
-)
-
-// makeShrinkable rewrites, once, a file from before files could shrink. A disk
-// that has no room for that leaves it as it is.
-func (e sqliteEngine) makeShrinkable(ctx context.Context, write *sql.DB) error {
-	mode, err := pragma(ctx, write, "auto_vacuum")
-	if err != nil || mode == incremental {
-		return err
-	}
-	for _, statement := range []string{"PRAGMA auto_vacuum = 2", "VACUUM"} {
-		if _, err := write.ExecContext(ctx, statement); err != nil {
-			if c := code(err) & 0xff; c == sqlite3.SQLITE_FULL || c == sqlite3.SQLITE_BUSY {
-				return nil
-			}
-			return err
-		}
-	}
-	return nil
-}
-
 func (e sqliteEngine) shrink(ctx context.Context, write *sql.DB) error {
-	shrunk := false
-	for {
-		free, err := pragma(ctx, write, "freelist_count")
-		if err != nil {
-			return err
-		}
-		if free <= freePages {
-			break
-		}
-		if _, err := write.ExecContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", min(pagesAtOnce, free-freePages))); err != nil {
-			return err
-		}
-		if left, err := pragma(ctx, write, "freelist_count"); err != nil || left >= free {
-			return err // one that cannot shrink
-		}
-		shrunk = true
-	}
-	if info, err := os.Stat(e.path + "-wal"); shrunk || err == nil && info.Size() > walMost {
-		return truncateLog(ctx, write) // and the file, as the log says
-	}
-	return nil
-}
-
-// truncateLog moves what the log has to the file and cuts it off, unless
-// readers are in the way for long.
-func truncateLog(ctx context.Context, write *sql.DB) (err error) {
-	c, err := write.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.Close()) }()
-	for _, statement := range []string{
-		fmt.Sprintf("PRAGMA busy_timeout = %d", shrinkWithin), "PRAGMA wal_checkpoint(TRUNCATE)",
-		fmt.Sprintf("PRAGMA busy_timeout = %d", busyTimeout),
-	} {
-		if _, err := c.ExecContext(context.WithoutCancel(ctx), statement); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func pragma(ctx context.Context, d *sql.DB, name string) (n int, err error) {
-	return n, d.QueryRowContext(ctx, "PRAGMA "+name).Scan(&n)
+	return shrink.File(ctx, write, e.path, busyTimeout)
 }
 
 func (sqliteEngine) readOptions() *sql.TxOptions { return &sql.TxOptions{ReadOnly: true} }
