@@ -76,7 +76,12 @@ func (c *cluster) configuration(database string) (file string, environ []string)
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	store := filepath.Join(c.t.TempDir(), "secret-key") // as the pod's volume has it; nobody is at its store's address
+	if err := os.WriteFile(store, []byte("of the store"), 0o600); err != nil {
+		c.t.Fatal(err)
+	}
 	return file, []string{
+		"PACHD_STORAGE_S3_ACCESS_KEY=of-the-store", "PACHD_STORAGE_S3_SECRET_KEY_FILE=" + store,
 		"PACHD_DATABASE_URL=" + database, "PACHD_DATABASE_PASSWORD_FILE=", "PACHD_TLS_CERT_FILE=", "PACHD_TLS_KEY_FILE=", "PACHD_INSECURE=true", "PACHD_SHUTDOWN_DELAY=0s",
 		"KUBERNETES_SERVICE_HOST=" + u.Hostname(), "KUBERNETES_SERVICE_PORT=" + u.Port(), "PACHD_KUBERNETES_SERVICE_ACCOUNT=" + c.serviceAccount(),
 	}
