@@ -89,12 +89,14 @@ func (s *Service) Index(ctx context.Context) (*Index, error) { return s.memory.G
 // read brings the index up to date; the memory has nobody else call it meanwhile.
 func (s *Service) read(ctx context.Context) (*Index, error) {
 	all, resources := s.pending.take()
-	next := s.last
-	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
-		if all || !s.DB.Exact() {
+	all = all || !s.DB.Exact()
+	var next *Index
+	err := s.DB.View(ctx, func(tx *db.Tx) (err error) { // may be called again
+		if all {
 			next, err = readAll(ctx, tx)
 			return err
 		}
+		next = s.last
 		for r := range resources {
 			bindings, known, err := readOne(ctx, tx, r)
 			if err != nil {

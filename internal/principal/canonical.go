@@ -38,7 +38,7 @@ var scriptSets = [][]string{
 // like another word. A word is letters and their marks; what divides words
 // (digits, punctuation, spaces) divides scripts as well, so "VPN-Доступ" is fine.
 func mixedScripts(s string) (word string, scripts []string) {
-	if strings.IndexFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) < 0 {
+	if isASCII(s) {
 		return "", nil
 	}
 	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) }) {
