@@ -180,23 +180,34 @@ func (d *DB) alone(ctx context.Context, name string, pool *sql.DB, how Tx, f fun
 // when the database refuses because of a concurrent change, so it must have no
 // effects outside of tx, and must not open another transaction.
 func (d *DB) Update(ctx context.Context, f func(*Tx) error) error {
-	return d.update(ctx, "update", d.engine.writeOptions(), f)
+	return d.update(ctx, batch.Synced, d.engine.writeOptions(), f)
 }
 
-func (d *DB) update(ctx context.Context, name string, opts *sql.TxOptions, f func(*Tx) error) error {
+// UpdateBulk is Update for an f that may change very many rows, such as a sweep: made
+// behind others' changes in one transaction, it would have SQLite keep all that it
+// overwrites in memory (230 MB for half a million tokens; 0.3 MB so).
+func (d *DB) UpdateBulk(ctx context.Context, f func(*Tx) error) error {
+	return d.update(ctx, batch.Bulk, d.engine.writeOptions(), f)
+}
+
+func (d *DB) update(ctx context.Context, kind batch.Kind, opts *sql.TxOptions, f func(*Tx) error) error {
+	name := "update"
+	if kind == batch.Unsynced {
+		name = "update unsynced"
+	}
 	return d.again(ctx, func() error {
 		if d.batches != nil {
-			return d.inBatch(ctx, name, opts, f)
+			return d.inBatch(ctx, name, kind, opts, f)
 		}
 		return d.run(ctx, name, d.write, opts, f)
 	})
 }
 
-func (d *DB) inBatch(ctx context.Context, name string, opts *sql.TxOptions, f func(*Tx) error) (err error) {
+func (d *DB) inBatch(ctx context.Context, name string, kind batch.Kind, opts *sql.TxOptions, f func(*Tx) error) (err error) {
 	ctx, traced := tracing.Step(ctx, "database "+name)
 	defer func() { traced(err) }()
 	tx := &Tx{engine: d.engine}
-	err = d.batches.Update(ctx, opts != nil, opts, func(on *sql.Tx) error {
+	err = d.batches.Update(ctx, kind, opts, func(on *sql.Tx) error {
 		tx.on = on
 		return f(tx)
 	})
@@ -226,7 +237,7 @@ func (d *DB) again(ctx context.Context, do func() error) error {
 // told that it is kept: the commit does not wait for the disk. What is committed
 // later, with Update or without, is never kept without it. Transactions stay whole.
 func (d *DB) UpdateUnsynced(ctx context.Context, f func(*Tx) error) error {
-	return d.update(ctx, "update unsynced", d.engine.unsyncedOptions(), f)
+	return d.update(ctx, batch.Unsynced, d.engine.unsyncedOptions(), f)
 }
 
 // Pause waits, before an attempt that follows a lost one, a random time of at

@@ -106,9 +106,8 @@ func (e sqliteEngine) migrate(ctx context.Context, write *sql.DB) error {
 	}
 	// What changes that are committed together need to be undone alone would be written to
 	// a file beyond 64 KiB, in a directory that a container may not have. In memory it is what
-	// a change overwrites, until it is committed: 230 MB for half a million tokens that are
-	// deleted at once, behind somebody else's change. Migrations sort whole tables, which is
-	// left to files.
+	// a change overwrites, until it is committed; one of very many rows needs none
+	// (UpdateBulk). Migrations sort whole tables, which is left to files.
 	_, err := write.ExecContext(ctx, "PRAGMA temp_store = MEMORY")
 	return err
 }

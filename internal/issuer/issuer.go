@@ -253,7 +253,7 @@ func (i *Issuer) WithdrawSettings(ctx context.Context) error {
 // DeleteAll removes what is not declared of connectors, clients and settings.
 func (i *Issuer) DeleteAll(ctx context.Context, by principal.Name) error {
 	forget := func(tx *db.Tx) error { return errors.Join(trace.DeleteAll(ctx, tx), setuplink.DeleteAll(ctx, tx)) }
-	return errors.Join(i.Registry.DeleteAll(ctx, by), i.with.DB.Update(ctx, forget), i.reload(ctx))
+	return errors.Join(i.Registry.DeleteAll(ctx, by), i.with.DB.UpdateBulk(ctx, forget), i.reload(ctx))
 }
 
 // URL is the issuer as tokens name it.

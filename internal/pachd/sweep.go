@@ -50,7 +50,7 @@ func (p *Pachd) deleteExpired(ctx context.Context) {
 		"tokens": token.DeleteExpired, "logins": login.DeleteExpired, "guesses": p.guesses.DeleteExpired,
 		"the issuer's objects": p.Issuer.DeleteExpired,
 	} {
-		err := p.DB.Update(ctx, func(tx *db.Tx) error { return expired(ctx, tx, p.now()) })
+		err := p.DB.UpdateBulk(ctx, func(tx *db.Tx) error { return expired(ctx, tx, p.now()) })
 		failed = failed || err != nil
 		if err != nil && ctx.Err() == nil {
 			p.log.ErrorContext(ctx, "cannot delete what has expired", "what", what, "error", err)

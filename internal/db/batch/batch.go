@@ -29,10 +29,25 @@ type Line struct {
 	open    *batch // what the turn comes with
 }
 
+// Kind says with whom a change may be committed.
+type Kind int
+
+// Kinds of changes.
+const (
+	// Synced waits for the disk.
+	Synced Kind = iota
+	// Unsynced does not, and is no place for a change that does.
+	Unsynced
+	// Bulk waits for the disk, and may change very many rows: it is made first in its
+	// transaction, since to take it back alone SQLite would keep what each row was, in
+	// memory.
+	Bulk
+)
+
 // writer stands in line.
 type writer struct {
-	unsynced bool
-	turn     chan struct{} // closed when it is theirs
+	kind Kind
+	turn chan struct{} // closed when it is theirs
 }
 
 // batch is a transaction of several writers, one after another.
@@ -46,10 +61,9 @@ type batch struct {
 }
 
 // Update makes a change in a batch, and returns when that is committed. It begins the
-// transaction with these options if there is none that it may be a part of: one that is
-// unsynced does not wait for the disk, and is no place for a change that does.
-func (l *Line) Update(ctx context.Context, unsynced bool, opts *sql.TxOptions, f func(*sql.Tx) error) error {
-	if err := l.enter(ctx, unsynced); err != nil {
+// transaction with these options if there is none that it may be a part of.
+func (l *Line) Update(ctx context.Context, kind Kind, opts *sql.TxOptions, f func(*sql.Tx) error) error {
+	if err := l.enter(ctx, kind); err != nil {
 		return err
 	}
 	b := l.open
@@ -60,7 +74,7 @@ func (l *Line) Update(ctx context.Context, unsynced bool, opts *sql.TxOptions, f
 			l.leave()
 			return fmt.Errorf("begin: %w", err)
 		}
-		b = &batch{tx: t, unsynced: unsynced, done: make(chan struct{})}
+		b = &batch{tx: t, unsynced: kind == Unsynced, done: make(chan struct{})}
 		l.open = b
 	}
 	if err := l.change(ctx, b, f); err != nil {
@@ -71,7 +85,7 @@ func (l *Line) Update(ctx context.Context, unsynced bool, opts *sql.TxOptions, f
 }
 
 // enter waits for the turn.
-func (l *Line) enter(ctx context.Context, unsynced bool) error {
+func (l *Line) enter(ctx context.Context, kind Kind) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -81,7 +95,7 @@ func (l *Line) enter(ctx context.Context, unsynced bool) error {
 		l.mu.Unlock()
 		return nil
 	}
-	w := &writer{unsynced, make(chan struct{})}
+	w := &writer{kind, make(chan struct{})}
 	l.waiting = append(l.waiting, w)
 	l.mu.Unlock()
 	select {
@@ -155,10 +169,15 @@ func (b *batch) undo(ctx context.Context, first bool, why error) {
 
 var errLost = errors.New("undone with a change that was to be committed together with it")
 
+// takes reports whether a change may follow those that were made.
+func (b *batch) takes(kind Kind) bool {
+	return kind == Unsynced || kind == Synced && !b.unsynced
+}
+
 // finish commits, unless the next in line will.
 func (l *Line) finish(b *batch) {
 	l.mu.Lock()
-	if b.made > 0 && b.made < most && b.lost == nil && len(l.waiting) > 0 && (!b.unsynced || l.waiting[0].unsynced) {
+	if b.made > 0 && b.made < most && b.lost == nil && len(l.waiting) > 0 && b.takes(l.waiting[0].kind) {
 		l.pass()
 		l.mu.Unlock()
 		return

@@ -44,11 +44,15 @@ func newLined(t *testing.T) *lined {
 }
 
 func (l *lined) update(ctx context.Context, f func(*sql.Tx) error) error {
-	return l.Update(ctx, false, nil, f)
+	return l.Update(ctx, Synced, nil, f)
 }
 
 func (l *lined) updateUnsynced(ctx context.Context, f func(*sql.Tx) error) error {
-	return l.Update(ctx, true, &sql.TxOptions{}, f)
+	return l.Update(ctx, Unsynced, &sql.TxOptions{}, f)
+}
+
+func (l *lined) updateBulk(ctx context.Context, f func(*sql.Tx) error) error {
+	return l.Update(ctx, Bulk, nil, f)
 }
 
 func (l *lined) must(err error) {
@@ -219,6 +223,29 @@ func TestBatch_WaitsForTheDiskIfOneDoes(t *testing.T) {
 	}
 	l.wantNumbers(0, 1, 2, 3)
 	l.wantTransactions(2, 1)
+}
+
+// A change of many rows is behind no other in its transaction; others may be behind it.
+func TestBatch_BulkIsFirst(t *testing.T) {
+	l := newLined(t)
+	release := l.hold(l.update)
+	l.line(func() error { return l.update(t.Context(), l.put(1)) })
+	l.line(func() error {
+		return l.updateBulk(t.Context(), func(tx *sql.Tx) error {
+			if _, err := tx.ExecContext(t.Context(), `RELEASE change`); err == nil {
+				return errors.New("it is in a savepoint")
+			}
+			return l.put(2)(tx)
+		})
+	})
+	l.line(func() error { return l.updateUnsynced(t.Context(), l.put(3)) })
+	l.line(func() error { return l.update(t.Context(), l.put(4)) })
+	release()
+	for _, end := range l.ends {
+		l.must(<-end)
+	}
+	l.wantNumbers(0, 1, 2, 3, 4)
+	l.wantTransactions(2, 0)
 }
 
 func TestBatch_IsBounded(t *testing.T) {

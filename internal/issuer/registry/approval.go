@@ -104,7 +104,7 @@ func (g *Registry) ApproveConnector(ctx context.Context, by principal.Name, id, 
 	if r.Approval == Approved {
 		return nil
 	}
-	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
+	return g.with.DB.UpdateBulk(ctx, func(tx *db.Tx) error {
 		if err := g.approveStored(ctx, tx, r); err != nil {
 			return err
 		}

@@ -318,7 +318,7 @@ func (g *Registry) DeleteConnector(ctx context.Context, by principal.Name, id st
 	if err != nil {
 		return err
 	}
-	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
+	return g.with.DB.UpdateBulk(ctx, func(tx *db.Tx) error {
 		if err := managed.Check(ctx, tx, managed.Connector, id, "identity.DeleteIDPConnector"); err != nil {
 			return err
 		}

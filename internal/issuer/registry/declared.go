@@ -82,7 +82,7 @@ func (g *Registry) DeclareConnector(ctx context.Context, by Author, c Connector)
 		next.Revision = rand.Text()
 	}
 	next.Managed, next.approved, next.State, next.author = true, next.Revision, Active, by.Name
-	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
+	return g.with.DB.UpdateBulk(ctx, func(tx *db.Tx) error {
 		if err := g.putDeclared(ctx, tx, exists, old, next); err != nil {
 			return err
 		}
@@ -120,7 +120,7 @@ func (g *Registry) WithdrawConnector(ctx context.Context, id string) error {
 	if err != nil && !gone {
 		return err
 	}
-	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
+	return g.with.DB.UpdateBulk(ctx, func(tx *db.Tx) error {
 		if err := managed.Remove(ctx, tx, managed.Connector, id); err != nil || gone {
 			return err
 		}

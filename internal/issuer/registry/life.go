@@ -176,7 +176,7 @@ func (g *Registry) write(ctx context.Context, by Author, old, next Row, action s
 	if err := g.decideApproval(ctx, by, old, &next); err != nil {
 		return err
 	}
-	return g.with.DB.Update(ctx, func(tx *db.Tx) error {
+	return g.with.DB.UpdateBulk(ctx, func(tx *db.Tx) error {
 		if err := managed.Check(ctx, tx, managed.Connector, next.ID, updateMethod); err != nil {
 			return err
 		}

@@ -159,7 +159,7 @@ func (s *Service) setConfiguration(ctx context.Context, by principal.Name, decla
 			return err
 		}
 	}
-	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+	return s.with.DB.UpdateBulk(ctx, func(tx *db.Tx) error {
 		if err := managed.Guard(ctx, tx, declared, managed.AuthConfig, "", "auth.SetConfiguration"); err != nil {
 			return err
 		}
@@ -201,7 +201,7 @@ func (s *Service) DeleteConfiguration(ctx context.Context, tx *db.Tx) error {
 
 // WithdrawConfiguration takes back a configuration that is declared no more.
 func (s *Service) WithdrawConfiguration(ctx context.Context) error {
-	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+	return s.with.DB.UpdateBulk(ctx, func(tx *db.Tx) error {
 		if err := managed.Remove(ctx, tx, managed.AuthConfig, ""); err != nil {
 			return err
 		}

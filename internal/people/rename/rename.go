@@ -83,7 +83,7 @@ func Stored(ctx context.Context, d *db.DB, log *slog.Logger, now time.Time) erro
 
 func rename(ctx context.Context, d *db.DB, log *slog.Logger, now time.Time) error {
 	var done []change
-	err := d.Update(ctx, func(tx *db.Tx) error {
+	err := d.UpdateBulk(ctx, func(tx *db.Tx) error {
 		done = nil
 		stored, err := names(ctx, tx)
 		if err != nil {

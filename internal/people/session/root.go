@@ -221,7 +221,7 @@ func (s *Service) Activate(ctx context.Context, given secret.Text) (secret.Text,
 // Deactivate forgets who may do what: roles, tokens, trusts and groups, and whatever
 // else is to be forgotten with them. What the identity service has stays.
 func (s *Service) Deactivate(ctx context.Context, by principal.Name, also func(context.Context, *db.Tx) error) error {
-	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+	return s.with.DB.UpdateBulk(ctx, func(tx *db.Tx) error {
 		for _, forget := range []func(context.Context, *db.Tx) error{
 			access.Deactivate, token.DeleteAll, trust.DeleteAll, identity.DeleteGroups, forgetDeclared, also,
 		} {

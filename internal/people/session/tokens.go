@@ -17,7 +17,7 @@ import (
 
 // DeleteExpired deletes tokens that have expired.
 func (s *Service) DeleteExpired(ctx context.Context, by principal.Name) error {
-	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+	return s.with.DB.UpdateBulk(ctx, func(tx *db.Tx) error {
 		if err := token.DeleteExpired(ctx, tx, s.with.Now()); err != nil {
 			return err
 		}
@@ -112,7 +112,7 @@ func (s *Service) RevokeTokens(ctx context.Context, by, who principal.Name) (n i
 	if err := checkRevocable(who); err != nil {
 		return 0, err
 	}
-	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
+	err = s.with.DB.UpdateBulk(ctx, func(tx *db.Tx) error {
 		if n, err = token.RevokeAllOf(ctx, tx, who); err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func (s *Service) RevokeAll(ctx context.Context, by, who principal.Name) (tokens
 	if err := checkRevocable(who); err != nil {
 		return 0, 0, err
 	}
-	err = s.with.DB.Update(ctx, func(tx *db.Tx) error {
+	err = s.with.DB.UpdateBulk(ctx, func(tx *db.Tx) error {
 		if tokens, err = token.RevokeAllOf(ctx, tx, who); err != nil {
 			return err
 		}

@@ -50,7 +50,7 @@ func (s *Service) WriteUses(ctx context.Context) error {
 	if len(taken) == 0 {
 		return nil
 	}
-	return s.with.DB.Update(ctx, func(tx *db.Tx) error {
+	return s.with.DB.UpdateBulk(ctx, func(tx *db.Tx) error {
 		by, err := token.Used(ctx, tx, taken, useGrain)
 		if err != nil {
 			return err
