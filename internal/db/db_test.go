@@ -14,6 +14,7 @@ import (
 	"pachyderm/internal/db"
 	"pachyderm/internal/db/dbtest"
 	"pachyderm/internal/fault"
+	"pachyderm/test/idp"
 )
 
 func put(ctx context.Context, tx *db.Tx, key, value string) error {
@@ -188,7 +189,9 @@ func TestOpen_SaysWhatToDo(t *testing.T) {
 
 func TestOpen_PostgresSeesWhoIsConnected(t *testing.T) {
 	url := dbtest.PostgresURL(t)
-	for want, parameter := range map[string]string{"pachd": "", "ours": "&application_name=ours"} {
+	for want, parameter := range map[string]string{
+		"pachd": "", "ours": "&application_name=ours", "our own": "&application_name=our%20own", "a+b": "&application_name=a+b",
+	} {
 		err := dbtest.Open(t, url+parameter).View(t.Context(), func(tx *db.Tx) error {
 			var name string
 			err := tx.Row(t.Context(), []any{&name}, `SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()`)
@@ -199,6 +202,47 @@ func TestOpen_PostgresSeesWhoIsConnected(t *testing.T) {
 		})
 		if err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+func TestOpen_PostgresWithTLS(t *testing.T) {
+	ca, other := idp.NewCA(t), idp.NewCA(t)
+	its, ours := ca.Certificate(t), ca.Certificate(t)
+	url := dbtest.TLSURL(t, its.CertFile, its.KeyFile, ca.File)
+	odd := filepath.Join(t.TempDir(), "our certificates+more")
+	if err := os.Rename(filepath.Dir(ours.CertFile), odd); err != nil {
+		t.Fatal(err)
+	}
+	cert, key := filepath.Join(odd, filepath.Base(ours.CertFile)), filepath.Join(odd, filepath.Base(ours.KeyFile))
+
+	d, err := db.Open(t.Context(), db.Options{URL: url, RootCert: ca.File, Cert: cert, Key: key})
+	if err != nil {
+		t.Fatal(fault.Message(err), err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	var encrypted bool
+	var who string
+	if err := d.ViewOne(t.Context(), func(tx *db.Tx) error {
+		return tx.Row(t.Context(), []any{&encrypted, &who}, `SELECT ssl, client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()`)
+	}); err != nil || !encrypted || who != "/CN=localhost" {
+		t.Errorf("TLS: %v, we are %q to it: %v", encrypted, who, err)
+	}
+	for name, c := range map[string]struct {
+		options db.Options
+		want    string
+	}{
+		"another authority":     {db.Options{URL: url, RootCert: other.File, Cert: cert, Key: key}, "unknown authority"},
+		"another name":          {db.Options{URL: strings.Replace(url, "127.0.0.1", "127.0.0.2", 1), RootCert: ca.File, Cert: cert, Key: key}, "not 127.0.0.2"},
+		"no certificate":        {db.Options{URL: url, RootCert: ca.File}, "requires a valid client certificate"},
+		"no such file":          {db.Options{URL: url, RootCert: ca.File + "x"}, "the file cannot be read"},
+		"the authority twice":   {db.Options{URL: url + "?sslrootcert=" + ca.File, RootCert: ca.File}, "it stands in database.url as well"},
+		"no TLS":                {db.Options{URL: url + "?sslmode=disable"}, "refuses"},
+		"a file that is no key": {db.Options{URL: url, RootCert: ca.File, Cert: cert, Key: ca.File}, "do not belong together"},
+		"a file that is no CA":  {db.Options{URL: url, RootCert: key}, "no certificate is in the file"},
+	} {
+		if _, err := db.Open(t.Context(), c.options); err == nil || !strings.Contains(fault.Message(err), c.want) {
+			t.Errorf("%s: %v, want %q", name, fault.Message(err), c.want)
 		}
 	}
 }

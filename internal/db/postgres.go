@@ -3,6 +3,8 @@ package db
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -68,25 +70,9 @@ func (o Options) parse(key, text string) (*pgx.ConnConfig, error) {
 	if err != nil {
 		return nil, invalid
 	}
-	query := u.Query()
-	for _, file := range []struct{ path, key, parameter string }{
-		{o.RootCert, "database.sslRootCert", "sslrootcert"}, {o.Cert, "database.sslCert", "sslcert"}, {o.Key, "database.sslKey", "sslkey"},
-	} {
-		if file.path == "" {
-			continue
-		}
-		if _, err := os.ReadFile(file.path); err != nil {
-			return nil, fault.New(fault.Invalid, "the file cannot be read").Next("check its path and who may read it").At(file.key).Because(err)
-		}
-		if query.Has(file.parameter) {
-			return nil, fault.New(fault.Invalid, "it stands in %s as well, as %s", key, file.parameter).Next("remove one").At(file.key)
-		}
-		query.Set(file.parameter, file.path)
+	if err := o.withFiles(u, key); err != nil {
+		return nil, err
 	}
-	if o.RootCert != "" && !query.Has("sslmode") {
-		query.Set("sslmode", "verify-full")
-	}
-	u.RawQuery = query.Encode()
 	config, err := pgx.ParseConfig(u.String())
 	if err != nil {
 		return nil, invalid
@@ -96,6 +82,44 @@ func (o Options) parse(key, text string) (*pgx.ConnConfig, error) {
 		config.RuntimeParams["application_name"] = "pachd"
 	}
 	return config, nil
+}
+
+// withFiles adds the files of the Options to a URL. Fault: Invalid.
+func (o Options) withFiles(u *url.URL, key string) error {
+	given := u.Query()
+	set := func(parameter, value string) {
+		// As libpq, pgx reads a "+" as itself.
+		value = strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
+		u.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+parameter+"="+value, "&")
+	}
+	for _, file := range []struct{ path, key, parameter string }{
+		{o.RootCert, "database.sslRootCert", "sslrootcert"}, {o.Cert, "database.sslCert", "sslcert"}, {o.Key, "database.sslKey", "sslkey"},
+	} {
+		if file.path == "" {
+			continue
+		}
+		content, err := os.ReadFile(file.path)
+		if err != nil {
+			return fault.New(fault.Invalid, "the file cannot be read").Next("check its path and who may read it").At(file.key).Because(err)
+		}
+		if given.Has(file.parameter) {
+			return fault.New(fault.Invalid, "it stands in %s as well, as %s", key, file.parameter).Next("remove one").At(file.key)
+		}
+		if file.path == o.RootCert && !x509.NewCertPool().AppendCertsFromPEM(content) {
+			return fault.New(fault.Invalid, "no certificate is in the file").Next("write CA certificates in PEM into it").At(file.key)
+		}
+		set(file.parameter, file.path)
+	}
+	if o.Cert != "" {
+		if _, err := tls.LoadX509KeyPair(o.Cert, o.Key); err != nil {
+			return fault.New(fault.Invalid, "the certificate and database.sslKey do not belong together").
+				Next("write a certificate and its private key in PEM into the two files").At("database.sslCert").Because(err)
+		}
+	}
+	if o.RootCert != "" && !given.Has("sslmode") {
+		set("sslmode", "verify-full")
+	}
+	return nil
 }
 
 // beforeConnect lets the password change while pachd runs.
@@ -156,6 +180,11 @@ func (e postgresEngine) refused(err error) error {
 	if errors.As(err, &pg) {
 		return fault.New(fault.Unavailable, "PostgreSQL at %s refuses: %s", where, pg.Message).
 			Next("check user, password and database name in database.url").Because(err)
+	}
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &certificate) {
+		return fault.New(fault.Unavailable, "the certificate of PostgreSQL at %s is not accepted: %v", where, certificate.Err).
+			Next("name the CA that signed it in database.sslRootCert, and the host that it was made for in database.url").Because(err)
 	}
 	return fault.New(fault.Unavailable, "PostgreSQL at %s does not answer", where).
 		Next("start it or correct database.url").Because(err)

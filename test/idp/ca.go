@@ -88,7 +88,8 @@ func (ca *CA) certificate(tb testing.TB, until time.Time, names []string) Certif
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial(tb), Subject: pkix.Name{CommonName: "localhost"}, NotBefore: validFrom, NotAfter: until,
-		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	for _, name := range append([]string{"localhost", "127.0.0.1"}, names...) {
 		if ip := net.ParseIP(name); ip != nil {

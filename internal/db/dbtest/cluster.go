@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -31,25 +32,9 @@ type node struct {
 // NewCluster starts both.
 func NewCluster(t testing.TB) *Cluster {
 	t.Helper()
-	bin, err := binaries()
-	if err != nil {
-		t.Fatalf("PostgreSQL is needed: %v (make test installs it)", err)
-	}
-	owner, err := nobody()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &Cluster{t: t, bin: bin, owner: owner, primary: newNode(t), standby: newNode(t)}
-	if err := prepare(bin, c.primary.dir, owner); err != nil {
-		t.Fatal(err)
-	}
-	for _, n := range []*node{c.primary, c.standby} {
-		if owner != nil {
-			if err := os.Chown(n.dir, int(owner.Uid), int(owner.Gid)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	c := newPrimary(t)
+	c.standby = newNode(t)
+	c.own(c.standby.dir)
 	c.start(c.primary)
 	c.run("pg_basebackup", "-d", c.primary.url(), "-D", c.standby.data(), "-R", "-X", "stream", "--checkpoint=fast")
 	c.start(c.standby)
@@ -58,6 +43,35 @@ func NewCluster(t testing.TB) *Cluster {
 	c.URL = fmt.Sprintf("postgres://postgres@127.0.0.1:%d,127.0.0.1:%d/postgres", c.primary.port, c.standby.port) +
 		"?sslmode=disable&connect_timeout=2&target_session_attrs=read-write"
 	return c
+}
+
+// newPrimary makes one that takes writes, and does not start it.
+func newPrimary(t testing.TB) *Cluster {
+	t.Helper()
+	bin, err := binaries()
+	if err != nil {
+		t.Fatalf("PostgreSQL is needed: %v (make test installs it)", err)
+	}
+	owner, err := nobody()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Cluster{t: t, bin: bin, owner: owner, primary: newNode(t)}
+	if err := prepare(bin, c.primary.dir, owner); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// own gives a file to the account of the servers.
+func (c *Cluster) own(path string) {
+	c.t.Helper()
+	if c.owner == nil {
+		return
+	}
+	if err := os.Chown(path, int(c.owner.Uid), int(c.owner.Gid)); err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 func newNode(t testing.TB) *node {
@@ -99,10 +113,11 @@ func (c *Cluster) run(program string, args ...string) {
 	}
 }
 
-func (c *Cluster) start(n *node) {
+func (c *Cluster) start(n *node, options ...string) {
 	c.t.Helper()
+	options = append([]string{"listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=100"}, options...)
 	c.run("pg_ctl", "-D", n.data(), "-w", "-l", filepath.Join(n.dir, "log"), "-o",
-		"-p "+strconv.Itoa(n.port)+" -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=100", "start")
+		"-p "+strconv.Itoa(n.port)+" -c "+strings.Join(options, " -c "), "start")
 	c.t.Cleanup(func() {
 		_ = exec.CommandContext(context.WithoutCancel(c.t.Context()), "pkill", "-9", "-f", n.data()).Run()
 	})
