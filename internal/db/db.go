@@ -153,12 +153,12 @@ func (d *DB) ViewOne(ctx context.Context, f func(*Tx) error) error {
 	return d.fault(d.alone(ctx, "read", d.read, Tx{reads: true}, f))
 }
 
-// UpdateCounters is for an f that runs one statement, which changes rows by what stands
-// in them, such as counters, and is to be seen by everybody at once: on PostgreSQL those
-// who change the same rows wait for each other, where Update would have to begin anew.
-// f may run again, and its change may count twice, when a connection turns out to be
-// lost; a power cut may forget it, as with UpdateUnsynced.
-func (d *DB) UpdateCounters(ctx context.Context, f func(*Tx) error) error {
+// UpdateOne is Update for an f that runs one statement, which needs no transaction around
+// it: on PostgreSQL a third of the messages, and those who change the same counters wait
+// for each other, where Update would have to begin anew. f may run again, after its
+// change was made, when a connection turns out to be lost; a power cut may forget it, as
+// with UpdateUnsynced.
+func (d *DB) UpdateOne(ctx context.Context, f func(*Tx) error) error {
 	if d.batches != nil { // where waiting for the disk is a matter of transactions
 		return d.UpdateUnsynced(ctx, f)
 	}

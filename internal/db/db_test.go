@@ -354,7 +354,7 @@ func TestViewOne_ReadsOnceAndChangesNothing(t *testing.T) {
 
 // Counters that many change at once are changed once by each, and nobody has to begin
 // anew.
-func TestUpdateCounters_CountsAll(t *testing.T) {
+func TestUpdateOne_CountsAll(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := t.Context()
 		if err := d.Update(ctx, func(tx *db.Tx) error {
@@ -368,7 +368,7 @@ func TestUpdateCounters_CountsAll(t *testing.T) {
 		var wg sync.WaitGroup
 		for range writers {
 			wg.Go(func() {
-				err := d.UpdateCounters(ctx, func(tx *db.Tx) error {
+				err := d.UpdateOne(ctx, func(tx *db.Tx) error {
 					calls.Add(1)
 					var n int64
 					err := tx.Row(ctx, []any{&n}, `INSERT INTO counters (id, n) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET n = counters.n + 1 RETURNING n`)

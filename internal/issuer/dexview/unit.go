@@ -96,7 +96,11 @@ func (u *unit) commit(ctx context.Context) error {
 		// was done to it has ended with it.
 		return u.write(ctx, nil)
 	}
-	return u.view.with.DB.UpdateUnsynced(ctx, func(tx *db.Tx) error { return u.write(ctx, tx) })
+	update := u.view.with.DB.UpdateUnsynced
+	if u.made && len(u.steps) == 1 && len(u.codes) == 0 { // an auth request is inserted
+		update = u.view.with.DB.UpdateOne
+	}
+	return update(ctx, func(tx *db.Tx) error { return u.write(ctx, tx) })
 }
 
 func (u *unit) write(ctx context.Context, tx *db.Tx) error {

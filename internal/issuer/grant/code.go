@@ -22,7 +22,7 @@ func (s *Server) RedeemCode(ctx context.Context, c Client, code, redirectURI, ve
 	var who identity.Identity
 	var refresh string
 	err := s.withCode(ctx, code, func(held heldCode) error {
-		if held == nil { // what is made up keeps no writer waiting
+		if held == nil && s.DB.Alone() { // what is made up keeps no writer waiting
 			if err := s.DB.ViewOne(ctx, func(tx *db.Tx) error { return knowsCode(ctx, tx, code) }); err != nil {
 				return unknown(err, unknownCode)
 			}

@@ -31,7 +31,7 @@ type counters interface {
 type table struct{ db *db.DB }
 
 func (t table) count(ctx context.Context, in []counter, now time.Time) (untils map[string]time.Time, err error) {
-	err = t.db.UpdateCounters(ctx, func(tx *db.Tx) error {
+	err = t.db.UpdateOne(ctx, func(tx *db.Tx) error {
 		untils, err = count(ctx, tx, in, now)
 		return err
 	})
@@ -47,7 +47,7 @@ func (t table) read(ctx context.Context, in []counter, now time.Time) (untils ma
 }
 
 func (t table) takeBack(ctx context.Context, in []counter, forget bool, _ time.Time) error {
-	return t.db.UpdateCounters(ctx, func(tx *db.Tx) error { return takeBack(ctx, tx, in, forget) })
+	return t.db.UpdateOne(ctx, func(tx *db.Tx) error { return takeBack(ctx, tx, in, forget) })
 }
 
 func (table) keep(context.Context, []counter, time.Time) error { return nil }
