@@ -8,25 +8,39 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
 // most bounds how many changes are committed together: the first waits for the
 // others to be made.
 const most = 32
 
+// moment is how long those who are expected are waited for: about as long as a good disk
+// takes to write, so that a writer alone, whom nobody joins any more, does not notice.
+const moment = 500 * time.Microsecond
+
 // Line has the writers of a database that takes one at a time stand in line, and
 // commit together (group commit): whoever has made a change leaves it to the next in
 // line to commit, and waits for that. So a wait for the disk serves all who came while
-// another was waited for, and pages that several of them change are written once. Nobody
-// waits for somebody who is not there yet.
+// another was waited for, and pages that several of them change are written once.
+//
+// Where nobody is in line, as many are waited for as came the last time, for a moment:
+// writers who were served together come back together. Who has been alone waits for
+// nobody.
 type Line struct {
 	// Begin begins a transaction.
 	Begin func(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error)
 
+	moment time.Duration // 0 is the constant
+
 	mu      sync.Mutex
 	busy    bool // somebody has the turn
+	turns   int  // that there were
 	waiting []*writer
-	open    *batch // what the turn comes with
+
+	// Whoever has the turn has these as well.
+	open     *batch // not committed yet
+	expected int    // changes of the next batch, in quarters
 }
 
 // Kind says with whom a change may be committed.
@@ -67,6 +81,10 @@ func (l *Line) Update(ctx context.Context, kind Kind, opts *sql.TxOptions, f fun
 		return err
 	}
 	b := l.open
+	if b != nil && !b.takes(kind) {
+		l.commit(b)
+		b = nil
+	}
 	if b == nil {
 		// The transaction outlives the context of whoever begins it.
 		t, err := l.Begin(context.WithoutCancel(ctx), opts)
@@ -92,6 +110,7 @@ func (l *Line) enter(ctx context.Context, kind Kind) error {
 	l.mu.Lock()
 	if !l.busy {
 		l.busy = true
+		l.turns++
 		l.mu.Unlock()
 		return nil
 	}
@@ -122,6 +141,7 @@ func (l *Line) leave() {
 func (l *Line) pass() {
 	l.busy = len(l.waiting) > 0
 	if l.busy {
+		l.turns++
 		close(l.waiting[0].turn)
 		l.waiting = slices.Delete(l.waiting, 0, 1)
 	}
@@ -174,15 +194,50 @@ func (b *batch) takes(kind Kind) bool {
 	return kind == Unsynced || kind == Synced && !b.unsynced
 }
 
-// finish commits, unless the next in line will.
+// finish commits, unless somebody else will: the next in line, or whoever comes in a
+// moment.
 func (l *Line) finish(b *batch) {
 	l.mu.Lock()
-	if b.made > 0 && b.made < most && b.lost == nil && len(l.waiting) > 0 && b.takes(l.waiting[0].kind) {
+	switch more := b.made > 0 && b.made < most && b.lost == nil; {
+	case more && len(l.waiting) > 0 && b.takes(l.waiting[0].kind):
 		l.pass()
 		l.mu.Unlock()
 		return
+	case more && len(l.waiting) == 0 && 4*b.made < l.expected:
+		l.busy = false
+		turn := l.turns
+		l.mu.Unlock()
+		if !l.comesBack(b, turn, cmp.Or(l.moment, moment)) {
+			return
+		}
+	default:
+		l.mu.Unlock()
 	}
-	l.mu.Unlock()
+	l.commit(b)
+	l.leave()
+}
+
+// comesBack takes the turn again after a moment in which nobody has.
+func (l *Line) comesBack(b *batch, turn int, moment time.Duration) bool {
+	timer := time.NewTimer(moment)
+	defer timer.Stop()
+	select {
+	case <-b.done:
+		return false
+	case <-timer.C:
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.turns != turn {
+		return false
+	}
+	l.turns++
+	l.busy = true
+	return true
+}
+
+// commit ends a batch, for whoever has the turn.
+func (l *Line) commit(b *batch) {
 	switch {
 	case b.lost != nil:
 		_ = b.tx.Rollback()
@@ -195,6 +250,6 @@ func (l *Line) finish(b *batch) {
 		}
 	}
 	l.open = nil
+	l.expected = max(4*b.made, l.expected-1) // who stays away once may come again
 	close(b.done)
-	l.leave()
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	_ "modernc.org/sqlite"
 )
@@ -132,6 +133,108 @@ func (l *lined) wantTransactions(all, unsynced int64) {
 	if l.begun.Load() != all || l.unsynced.Load() != unsynced {
 		l.Errorf("%d transactions, %d of them not waited for, want %d and %d", l.begun.Load(), l.unsynced.Load(), all, unsynced)
 	}
+}
+
+// together has so many commit together.
+func (l *lined) together(many int) {
+	l.Helper()
+	release := l.hold(l.update)
+	for n := range many - 1 {
+		l.line(func() error { return l.update(l.Context(), l.put(n+1)) })
+	}
+	release()
+	for _, end := range l.ends {
+		l.must(<-end)
+	}
+	l.ends = nil
+	l.wantTransactions(1, 0)
+}
+
+// left waits until a batch of so many changes is left for somebody else to commit.
+func (l *lined) left(many int) {
+	is := func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return !l.busy && l.open != nil && l.open.made == many
+	}
+	for !is() {
+		runtime.Gosched()
+	}
+}
+
+func TestBatch_WaitsForThoseWhoComeBack(t *testing.T) {
+	l := newLined(t)
+	l.moment = time.Hour
+	l.together(3)
+	l.start(func() error { return l.update(t.Context(), l.put(11)) })
+	l.left(1)
+	l.start(func() error { return l.update(t.Context(), l.put(12)) })
+	l.left(2)
+	l.start(func() error { return l.update(t.Context(), l.put(13)) })
+	for _, end := range l.ends {
+		l.must(<-end)
+	}
+	l.wantNumbers(0, 1, 2, 11, 12, 13)
+	l.wantTransactions(2, 0)
+}
+
+func TestBatch_WaitsAMoment(t *testing.T) {
+	l := newLined(t)
+	l.moment = time.Nanosecond
+	l.together(3)
+	l.must(l.update(t.Context(), l.put(11)))
+	l.wantNumbers(0, 1, 2, 11)
+	l.wantTransactions(2, 0)
+}
+
+// Who has waited leaves the batch to whoever is at it by then.
+func TestBatch_MomentEndsWhileAnotherIsAtIt(t *testing.T) {
+	l := newLined(t)
+	l.moment = time.Hour
+	l.together(3)
+	l.start(func() error { return l.update(t.Context(), l.put(11)) })
+	l.left(1)
+	left, turn := l.open, l.turns
+	release := l.hold(l.update) // whose number exists already
+	if l.comesBack(left, turn, time.Nanosecond) {
+		t.Error("two are at one batch")
+	}
+	release()
+	l.left(1)
+	if turn = l.turns; !l.comesBack(left, turn, time.Nanosecond) {
+		t.Error("nobody is at it, and it is left alone")
+	}
+	l.commit(left)
+	l.leave()
+	l.must(<-l.ends[0])
+	l.wantNumbers(0, 1, 2, 11)
+}
+
+func TestBatch_WaitsForNobodyAfterOneAlone(t *testing.T) {
+	l := newLined(t)
+	l.moment = time.Hour
+	for n := range 3 {
+		l.must(l.update(t.Context(), l.put(n)))
+	}
+	l.wantTransactions(3, 0)
+}
+
+// Who comes to a batch that they may not be a part of has it committed first.
+func TestBatch_WaitsForNoneOfAnotherKind(t *testing.T) {
+	l := newLined(t)
+	l.moment = time.Hour
+	l.together(2)
+	l.start(func() error { return l.updateUnsynced(t.Context(), l.put(11)) })
+	l.left(1)
+	l.start(func() error { return l.update(t.Context(), l.put(12)) })
+	l.must(<-l.ends[0])
+	l.left(1)
+	l.start(func() error { return l.update(t.Context(), l.put(13)) })
+	for _, end := range l.ends[1:] {
+		l.must(<-end)
+	}
+	l.wantNumbers(0, 1, 11, 12, 13)
+	l.wantTransactions(3, 1)
 }
 
 func TestBatch_ThoseInLineCommitTogether(t *testing.T) {
