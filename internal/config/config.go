@@ -233,7 +233,7 @@ func standard() (c Config) {
 	c.Log = Log{Level: "info", Format: "text"}
 	c.Tracing.Percent = 100
 	c.Kubernetes.ServiceAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
-	c.Database.MaxOpenConns, c.Database.MaxIdleConns = 32, 8
+	c.Database.MaxOpenConns = 32
 	return c
 }
 

@@ -54,7 +54,7 @@ func TestLoad_NamesMistakes(t *testing.T) {
 		{file: "database: {passwordFile: /x}", want: "database.passwordFile: is for PostgreSQL"},
 		{file: "database: {sslCert: /x, url: 'postgres://h/d'}", want: "both sslCert and sslKey"},
 		{file: "database: {maxOpenConns: 1}", want: "maxOpenConns: must be more than 1"},
-		{file: "database: {maxOpenConns: 4, maxIdleConns: 5}", want: "maxIdleConns: must be 1 to maxOpenConns"},
+		{file: "database: {maxOpenConns: 4, maxIdleConns: 5}", want: "maxIdleConns: must be 0 to maxOpenConns"},
 		{file: "storage: {s3: {bucket: b}}", want: "storage.s3.bucket: is for an object store"},
 		{file: "storage: {dir: /x, s3: {endpoint: 'https://s3.example.com', bucket: b, accessKey: a, secretKey: s}}", want: "not both"},
 		{file: "storage: {s3: {endpoint: 'https://s3.example.com', accessKey: a, secretKey: s}}", want: "storage.s3.bucket: is missing"},

@@ -15,7 +15,7 @@ type Database struct {
 	SSLCert      string      `json:"sslCert" doc:"A certificate in PEM that pachd authenticates with."`
 	SSLKey       string      `json:"sslKey" doc:"Its private key in PEM."`
 	MaxOpenConns int         `json:"maxOpenConns" doc:"How many connections one replica opens at most, beside the one that listens."`
-	MaxIdleConns int         `json:"maxIdleConns" doc:"How many of them it keeps while they are not used."`
+	MaxIdleConns int         `json:"maxIdleConns" doc:"How many of them it keeps while they are not used, for five minutes at most; all of them when 0."`
 }
 
 func (Database) isPostgres(u secret.Text) bool {
@@ -42,7 +42,7 @@ func (d Database) validate(add func(format string, a ...any)) {
 	if d.MaxOpenConns < 2 {
 		add("database.maxOpenConns: must be more than 1")
 	}
-	if d.MaxIdleConns < 1 || d.MaxIdleConns > d.MaxOpenConns {
-		add("database.maxIdleConns: must be 1 to maxOpenConns")
+	if d.MaxIdleConns < 0 || d.MaxIdleConns > d.MaxOpenConns {
+		add("database.maxIdleConns: must be 0 to maxOpenConns")
 	}
 }

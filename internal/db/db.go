@@ -37,9 +37,11 @@ type Options struct {
 	// which is then verified, and a certificate of ours.
 	RootCert, Cert, Key string
 	// MaxConns and MaxIdle bound the connections that are open, and kept; 0 is 32,
-	// and 8.
+	// and all.
 	MaxConns, MaxIdle int
 }
+
+func (o Options) maxIdle() int { return cmp.Or(o.MaxIdle, o.MaxConns, maxConns) }
 
 // DB is an open, migrated database.
 type DB struct {
@@ -95,7 +97,7 @@ func open(ctx context.Context, o Options, mayMigrate bool) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{engine: e, read: read, write: write, maxIdle: cmp.Or(o.MaxIdle, maxIdle)}
+	d := &DB{engine: e, read: read, write: write, maxIdle: o.maxIdle()}
 	if read != write {
 		d.batches = &batch.Line{Begin: write.BeginTx}
 	}

@@ -206,6 +206,30 @@ func TestOpen_PostgresSeesWhoIsConnected(t *testing.T) {
 	}
 }
 
+// Many who come at once find the connections of those who came before.
+func TestOpen_PostgresKeepsConnections(t *testing.T) {
+	d := dbtest.Open(t, dbtest.PostgresURL(t))
+	const atOnce = 20
+	var here, gone sync.WaitGroup
+	here.Add(atOnce)
+	for range atOnce {
+		gone.Go(func() {
+			err := d.View(t.Context(), func(*db.Tx) error {
+				here.Done()
+				here.Wait()
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	gone.Wait()
+	if kept := d.Stats().Idle; kept < atOnce {
+		t.Errorf("%d connections are kept, of %d", kept, atOnce)
+	}
+}
+
 func TestOpen_PostgresWithTLS(t *testing.T) {
 	ca, other := idp.NewCA(t), idp.NewCA(t)
 	its, ours := ca.Certificate(t), ca.Certificate(t)

@@ -26,11 +26,13 @@ import (
 	"pachyderm/internal/fault"
 )
 
-// The sizes of the pool where nobody says others.
-const (
-	maxConns = 32
-	maxIdle  = 8
-)
+// maxConns bounds the pool where nobody says how.
+const maxConns = 32
+
+// maxIdleTime is after how long a connection that nobody uses is closed. Until then it is
+// kept: where eight were, 32 people who signed in at once spent a third of the processor
+// time on connecting.
+const maxIdleTime = 5 * time.Minute
 
 type postgresEngine struct {
 	options Options
@@ -133,8 +135,8 @@ func (e postgresEngine) beforeConnect(_ context.Context, c *pgx.ConnConfig) (err
 func (e postgresEngine) open(ctx context.Context) (read, write *sql.DB, err error) {
 	pool := e.pool(e.config)
 	pool.SetMaxOpenConns(cmp.Or(e.options.MaxConns, maxConns))
-	pool.SetMaxIdleConns(cmp.Or(e.options.MaxIdle, maxIdle))
-	pool.SetConnMaxIdleTime(5 * time.Minute)
+	pool.SetMaxIdleConns(e.options.maxIdle())
+	pool.SetConnMaxIdleTime(maxIdleTime)
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	pooled, err := isPooled(ctx, pool)
