@@ -1,9 +1,9 @@
 // Command floor is a server that does of a login only what any server has to do, for "make
 // bench" to measure beside pachd: it takes the same requests, asks the same directory by
 // the same connector, whose configuration is read from the standard input, and makes and
-// verifies the same signatures. It keeps nothing, checks nothing else, and answers what does not
-// follow from that with constants. It serves on loopback addresses, without TLS, until
-// it is killed.
+// verifies the same signatures. It checks nothing else, and answers what does not follow from
+// that with constants. It keeps nothing, or appends what a login acknowledges to a log, and
+// waits for the disk. It serves on loopback addresses, without TLS, until it is killed.
 package main
 
 import (
@@ -47,6 +47,7 @@ func run(ctx context.Context, args []string, in io.Reader) error {
 	pages := flags.String("listen", "", "loopback address to serve pages and tokens on")
 	calls := flags.String("grpc", "", "loopback address to serve Authenticate on")
 	algorithm := flags.String("algorithm", "RS256", "RS256 or ES256, of ID tokens")
+	logFile := flags.String("log", "", "file to keep a record of each code and session in; none is kept when empty")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -67,6 +68,11 @@ func run(ctx context.Context, args []string, in io.Reader) error {
 	if err := s.makeKeys(jose.SignatureAlgorithm(*algorithm)); err != nil {
 		return err
 	}
+	if *logFile != "" {
+		if s.kept, err = openJournal(*logFile); err != nil {
+			return err
+		}
+	}
 	failed := make(chan error, 2)
 	go func() { failed <- s.servePages(ctx, *pages) }()
 	go func() { failed <- s.serveCalls(ctx, *calls) }()
@@ -81,6 +87,7 @@ type server struct {
 	ids, accesses jose.Signer
 	algorithm     jose.SignatureAlgorithm
 	public        crypto.PublicKey
+	kept          *journal // nil if nothing is
 }
 
 func (s *server) makeKeys(algorithm jose.SignatureAlgorithm) error {
@@ -141,6 +148,10 @@ func (s *server) token(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	if err := s.kept.keep(); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
 	access, err := sign(s.accesses)
 	id, errID := sign(s.ids)
 	if err := errors.Join(err, errID); err != nil {
@@ -178,6 +189,9 @@ func (s *server) Authenticate(_ context.Context, r *auth.AuthenticateRequest) (*
 		return nil, err
 	}
 	if _, err := signed.Verify(s.public); err != nil {
+		return nil, err
+	}
+	if err := s.kept.keep(); err != nil {
 		return nil, err
 	}
 	return &auth.AuthenticateResponse{PachToken: "the-session"}, nil
