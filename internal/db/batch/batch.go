@@ -109,8 +109,7 @@ func (l *Line) enter(ctx context.Context, kind Kind) error {
 	}
 	l.mu.Lock()
 	if !l.busy {
-		l.busy = true
-		l.turns++
+		l.take()
 		l.mu.Unlock()
 		return nil
 	}
@@ -139,12 +138,18 @@ func (l *Line) leave() {
 }
 
 func (l *Line) pass() {
-	l.busy = len(l.waiting) > 0
-	if l.busy {
-		l.turns++
+	l.busy = false
+	if len(l.waiting) > 0 {
+		l.take()
 		close(l.waiting[0].turn)
 		l.waiting = slices.Delete(l.waiting, 0, 1)
 	}
+}
+
+// take begins a turn.
+func (l *Line) take() {
+	l.busy = true
+	l.turns++
 }
 
 // change makes one change of a batch, or undoes it, and then gives the turn away.
@@ -231,8 +236,7 @@ func (l *Line) comesBack(b *batch, turn int, moment time.Duration) bool {
 	if l.turns != turn {
 		return false
 	}
-	l.turns++
-	l.busy = true
+	l.take()
 	return true
 }
 

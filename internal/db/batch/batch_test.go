@@ -92,6 +92,15 @@ func (l *lined) start(do func() error) (end chan error) {
 	return end
 }
 
+// end waits until all that were started have succeeded.
+func (l *lined) end() {
+	l.Helper()
+	for _, end := range l.ends {
+		l.must(<-end)
+	}
+	l.ends = nil
+}
+
 // line starts a change and waits until it is the last in line.
 func (l *lined) line(do func() error) chan error {
 	length := func() int {
@@ -143,11 +152,20 @@ func (l *lined) together(many int) {
 		l.line(func() error { return l.update(l.Context(), l.put(n+1)) })
 	}
 	release()
-	for _, end := range l.ends {
-		l.must(<-end)
-	}
-	l.ends = nil
+	l.end()
 	l.wantTransactions(1, 0)
+}
+
+// newExpecting is one that waits for as long as it takes until so many have come as it
+// has had together before, and to which one has come.
+func newExpecting(t *testing.T, many int, update func(*lined, context.Context, func(*sql.Tx) error) error) *lined {
+	t.Helper()
+	l := newLined(t)
+	l.moment = time.Hour
+	l.together(many)
+	l.start(func() error { return update(l, t.Context(), l.put(11)) })
+	l.left(1)
+	return l
 }
 
 // left waits until a batch of so many changes is left for somebody else to commit.
@@ -163,17 +181,11 @@ func (l *lined) left(many int) {
 }
 
 func TestBatch_WaitsForThoseWhoComeBack(t *testing.T) {
-	l := newLined(t)
-	l.moment = time.Hour
-	l.together(3)
-	l.start(func() error { return l.update(t.Context(), l.put(11)) })
-	l.left(1)
+	l := newExpecting(t, 3, (*lined).update)
 	l.start(func() error { return l.update(t.Context(), l.put(12)) })
 	l.left(2)
 	l.start(func() error { return l.update(t.Context(), l.put(13)) })
-	for _, end := range l.ends {
-		l.must(<-end)
-	}
+	l.end()
 	l.wantNumbers(0, 1, 2, 11, 12, 13)
 	l.wantTransactions(2, 0)
 }
@@ -189,11 +201,7 @@ func TestBatch_WaitsAMoment(t *testing.T) {
 
 // Who has waited leaves the batch to whoever is at it by then.
 func TestBatch_MomentEndsWhileAnotherIsAtIt(t *testing.T) {
-	l := newLined(t)
-	l.moment = time.Hour
-	l.together(3)
-	l.start(func() error { return l.update(t.Context(), l.put(11)) })
-	l.left(1)
+	l := newExpecting(t, 3, (*lined).update)
 	left, turn := l.open, l.turns
 	release := l.hold(l.update) // whose number exists already
 	if l.comesBack(left, turn, time.Nanosecond) {
@@ -221,18 +229,13 @@ func TestBatch_WaitsForNobodyAfterOneAlone(t *testing.T) {
 
 // Who comes to a batch that they may not be a part of has it committed first.
 func TestBatch_WaitsForNoneOfAnotherKind(t *testing.T) {
-	l := newLined(t)
-	l.moment = time.Hour
-	l.together(2)
-	l.start(func() error { return l.updateUnsynced(t.Context(), l.put(11)) })
-	l.left(1)
+	l := newExpecting(t, 2, (*lined).updateUnsynced)
 	l.start(func() error { return l.update(t.Context(), l.put(12)) })
 	l.must(<-l.ends[0])
 	l.left(1)
 	l.start(func() error { return l.update(t.Context(), l.put(13)) })
-	for _, end := range l.ends[1:] {
-		l.must(<-end)
-	}
+	l.ends = l.ends[1:]
+	l.end()
 	l.wantNumbers(0, 1, 11, 12, 13)
 	l.wantTransactions(3, 1)
 }
@@ -244,9 +247,7 @@ func TestBatch_ThoseInLineCommitTogether(t *testing.T) {
 		l.line(func() error { return l.update(t.Context(), l.put(n+1)) })
 	}
 	release()
-	for _, end := range l.ends {
-		l.must(<-end)
-	}
+	l.end()
 	l.wantNumbers(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
 	l.wantTransactions(1, 0)
 }
@@ -321,9 +322,7 @@ func TestBatch_WaitsForTheDiskIfOneDoes(t *testing.T) {
 	l.line(func() error { return l.update(t.Context(), l.put(2)) })
 	l.line(func() error { return l.updateUnsynced(t.Context(), l.put(3)) })
 	release()
-	for _, end := range l.ends {
-		l.must(<-end)
-	}
+	l.end()
 	l.wantNumbers(0, 1, 2, 3)
 	l.wantTransactions(2, 1)
 }
@@ -344,9 +343,7 @@ func TestBatch_BulkIsFirst(t *testing.T) {
 	l.line(func() error { return l.updateUnsynced(t.Context(), l.put(3)) })
 	l.line(func() error { return l.update(t.Context(), l.put(4)) })
 	release()
-	for _, end := range l.ends {
-		l.must(<-end)
-	}
+	l.end()
 	l.wantNumbers(0, 1, 2, 3, 4)
 	l.wantTransactions(2, 0)
 }
@@ -358,8 +355,6 @@ func TestBatch_IsBounded(t *testing.T) {
 		l.line(func() error { return l.update(t.Context(), l.put(n+1)) })
 	}
 	release()
-	for _, end := range l.ends {
-		l.must(<-end)
-	}
+	l.end()
 	l.wantTransactions(2, 0)
 }
