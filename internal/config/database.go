@@ -15,7 +15,7 @@ type Database struct {
 	SSLCert      string      `json:"sslCert" doc:"A certificate in PEM that pachd authenticates with."`
 	SSLKey       string      `json:"sslKey" doc:"Its private key in PEM."`
 	MaxOpenConns int         `json:"maxOpenConns" doc:"How many connections one replica opens at most, beside the one that listens."`
-	MaxIdleConns int         `json:"maxIdleConns" doc:"How many of them it keeps while they are not used, for five minutes at most; all of them when 0."`
+	MaxIdleConns int         `json:"maxIdleConns" doc:"How many of them it keeps while they are not used, for five minutes at most; all of them when 0. Those of all replicas count against max_connections of PostgreSQL."`
 }
 
 func (Database) isPostgres(u secret.Text) bool {

@@ -2,7 +2,10 @@ package db_test
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/x509"
 	"database/sql"
+	"encoding/pem"
 	"errors"
 	"os"
 	"path/filepath"
@@ -252,6 +255,24 @@ func TestOpen_PostgresWithTLS(t *testing.T) {
 	}); err != nil || !encrypted || who != "/CN=localhost" {
 		t.Errorf("TLS: %v, we are %q to it: %v", encrypted, who, err)
 	}
+	content, err := os.ReadFile(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(content)
+	locked, err := x509.EncryptPEMBlock(rand.Reader, block.Type, block.Bytes, []byte("our secret"), x509.PEMCipherAES256) //nolint:staticcheck // which libpq reads
+	if err != nil {
+		t.Fatal(err)
+	}
+	lockedKey := filepath.Join(odd, "locked.key")
+	if err := os.WriteFile(lockedKey, pem.EncodeToMemory(locked), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	unlocked, err := db.Open(t.Context(), db.Options{URL: url + "?sslpassword=our%20secret", RootCert: ca.File, Cert: cert, Key: lockedKey})
+	if err != nil {
+		t.Fatal("with a password on the key:", fault.Message(err))
+	}
+	t.Cleanup(func() { _ = unlocked.Close() })
 	for name, c := range map[string]struct {
 		options db.Options
 		want    string
@@ -259,11 +280,11 @@ func TestOpen_PostgresWithTLS(t *testing.T) {
 		"another authority":     {db.Options{URL: url, RootCert: other.File, Cert: cert, Key: key}, "unknown authority"},
 		"another name":          {db.Options{URL: strings.Replace(url, "127.0.0.1", "127.0.0.2", 1), RootCert: ca.File, Cert: cert, Key: key}, "not 127.0.0.2"},
 		"no certificate":        {db.Options{URL: url, RootCert: ca.File}, "requires a valid client certificate"},
-		"no such file":          {db.Options{URL: url, RootCert: ca.File + "x"}, "the file cannot be read"},
-		"the authority twice":   {db.Options{URL: url + "?sslrootcert=" + ca.File, RootCert: ca.File}, "it stands in database.url as well"},
+		"no such file":          {db.Options{URL: url, RootCert: ca.File + "x"}, "database.sslRootCert: the file cannot be read"},
+		"the authority twice":   {db.Options{URL: url + "?sslrootcert=" + ca.File, RootCert: ca.File}, "database.sslRootCert: it stands in database.url as well"},
 		"no TLS":                {db.Options{URL: url + "?sslmode=disable"}, "refuses"},
-		"a file that is no key": {db.Options{URL: url, RootCert: ca.File, Cert: cert, Key: ca.File}, "do not belong together"},
-		"a file that is no CA":  {db.Options{URL: url, RootCert: key}, "no certificate is in the file"},
+		"a file that is no key": {db.Options{URL: url, RootCert: ca.File, Cert: cert, Key: ca.File}, "database.sslCert: the certificate and database.sslKey do not belong together"},
+		"a file that is no CA":  {db.Options{URL: url, RootCert: key}, "database.sslRootCert: no certificate is in the file"},
 	} {
 		if _, err := db.Open(t.Context(), c.options); err == nil || !strings.Contains(fault.Message(err), c.want) {
 			t.Errorf("%s: %v, want %q", name, fault.Message(err), c.want)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -72,56 +70,19 @@ func (o Options) parse(key, text string) (*pgx.ConnConfig, error) {
 	if err != nil {
 		return nil, invalid
 	}
-	if err := o.withFiles(u, key); err != nil {
+	files := dial.Files{RootCert: o.RootCert, Cert: o.Cert, Key: o.Key}
+	if err := files.AddTo(u, key); err != nil {
 		return nil, err
 	}
 	config, err := pgx.ParseConfig(u.String())
 	if err != nil {
-		return nil, invalid
+		return nil, cmp.Or(files.Refused(), error(invalid))
 	}
 	config.DialFunc = dial.Dialer().DialContext
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "pachd"
 	}
 	return config, nil
-}
-
-// withFiles adds the files of the Options to a URL. Fault: Invalid.
-func (o Options) withFiles(u *url.URL, key string) error {
-	given := u.Query()
-	set := func(parameter, value string) {
-		// As libpq, pgx reads a "+" as itself.
-		value = strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
-		u.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+parameter+"="+value, "&")
-	}
-	for _, file := range []struct{ path, key, parameter string }{
-		{o.RootCert, "database.sslRootCert", "sslrootcert"}, {o.Cert, "database.sslCert", "sslcert"}, {o.Key, "database.sslKey", "sslkey"},
-	} {
-		if file.path == "" {
-			continue
-		}
-		content, err := os.ReadFile(file.path)
-		if err != nil {
-			return fault.New(fault.Invalid, "the file cannot be read").Next("check its path and who may read it").At(file.key).Because(err)
-		}
-		if given.Has(file.parameter) {
-			return fault.New(fault.Invalid, "it stands in %s as well, as %s", key, file.parameter).Next("remove one").At(file.key)
-		}
-		if file.path == o.RootCert && !x509.NewCertPool().AppendCertsFromPEM(content) {
-			return fault.New(fault.Invalid, "no certificate is in the file").Next("write CA certificates in PEM into it").At(file.key)
-		}
-		set(file.parameter, file.path)
-	}
-	if o.Cert != "" {
-		if _, err := tls.LoadX509KeyPair(o.Cert, o.Key); err != nil {
-			return fault.New(fault.Invalid, "the certificate and database.sslKey do not belong together").
-				Next("write a certificate and its private key in PEM into the two files").At("database.sslCert").Because(err)
-		}
-	}
-	if o.RootCert != "" && !given.Has("sslmode") {
-		set("sslmode", "verify-full")
-	}
-	return nil
 }
 
 // beforeConnect lets the password change while pachd runs.
